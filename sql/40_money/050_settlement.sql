@@ -186,6 +186,99 @@ $$;
 comment on function private.receive_payment is
   'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status. announced: whether a payment after which it stands as before has its mail. takes_again: as for private.settle_booking.';
 
+create function private.session_outcome(session jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when session ->> 'status' = 'expired' then 'ended'
+    when session ->> 'status' is distinct from 'complete' then 'open'
+    when session ->> 'payment_status' = 'paid' then 'paid'
+    when session ->> 'payment_status' is distinct from 'unpaid' then 'open'
+    -- Complete and not paid: a method that takes days. The session never changes any more when the
+    -- bank refuses in the end, but its intent waits for another method then.
+    when session ->> 'payment_intent_status' in ('requires_payment_method', 'canceled') then 'ended'
+    else 'delayed'
+  end;
+end
+$$;
+
+comment on function private.session_outcome is
+  'What a session of the provider says of its money: paid, delayed (under way, for days perhaps), ended (none will come by it), open.';
+
+create function private.follow_provider_session(attempt private.payment_attempts, session jsonb)
+returns private.payment_attempts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  outcome text := private.session_outcome(session);
+begin
+  -- A second session of the same attempt says nothing about the first, except by money.
+  if outcome = 'paid' or attempt.session_id is null or attempt.session_id = session ->> 'id' then
+    update private.payment_attempts as a
+    set status = case
+        when outcome = 'paid' or a.status = 'paid' then 'paid'
+        when outcome = 'ended' then 'expired'
+        else a.status
+      end,
+      session_id = coalesce(a.session_id, session ->> 'id'),
+      as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
+    where a.organization_id = attempt.organization_id and a.id = attempt.id
+    returning a.* into attempt;
+  end if;
+  return attempt;
+end
+$$;
+
+comment on function private.follow_provider_session is
+  'A locked attempt as it is once its session was heard of; what was paid stays so, whatever else is told later.';
+
+create function private.want_what_comes(organization_id uuid, booking_id uuid, cents bigint)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.bookings as b
+  set due_now_cents = greatest(
+    b.due_now_cents,
+    least(b.total_cents, private.booking_kept(b.organization_id, b.id) + want_what_comes.cents)
+  )
+  where b.organization_id = want_what_comes.organization_id
+    and b.id = want_what_comes.booking_id
+    and b.status <> 'cancelled';
+end
+$$;
+
+comment on function private.want_what_comes is
+  'Before money is written that is more than was due: by now it is wanted online, so that settling keeps it. Once a payment; the caller holds the booking.';
+
+create function private.wait_for_delayed(organization_id uuid, booking_ids uuid [])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The provider is asked every minute, so an hour is kept however long it takes.
+  update public.bookings as b
+  set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
+  where b.organization_id = wait_for_delayed.organization_id
+    and b.id = any (wait_for_delayed.booking_ids)
+    and b.hold_expires_at > now()
+    and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+end
+$$;
+
+comment on function private.wait_for_delayed is
+  'Keeps bookings whose payment takes days for another hour, those of them that are still held.';
+
 create type service.applied_checkout as (
   attempt_id uuid,
   status text,
@@ -214,12 +307,7 @@ as $$
 declare
   job private.jobs := private.leased_job(apply_checkout_session.job_id, apply_checkout_session.lease_token);
   attempt private.payment_attempts;
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
-  -- Complete and not paid: a method that takes days. The session never changes any more when the
-  -- bank refuses in the end, but its intent waits for another method then.
-  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
-  refused boolean := delayed
-    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
+  outcome text := private.session_outcome(session);
   attempt_id uuid;
   was text;
   payment public.payments;
@@ -260,32 +348,12 @@ begin
   end if;
   was := attempt.status;
 
-  -- A second session of the same attempt says nothing about the first, except by money.
-  if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
-    update private.payment_attempts as a
-    set status = case
-        when paid or a.status = 'paid' then 'paid'
-        when session ->> 'status' = 'expired' or refused then 'expired'
-        else a.status
-      end,
-      session_id = coalesce(a.session_id, session ->> 'id'),
-      as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
-    where a.organization_id = attempt.organization_id and a.id = attempt.id
-    returning a.* into attempt;
-  end if;
+  attempt := private.follow_provider_session(attempt, session);
 
-  if paid and was <> 'paid' and attempt.covers_rest then
-    -- More than was due is wanted online by now: settling keeps it, once.
-    update public.bookings as b
-    set due_now_cents = greatest(
-      b.due_now_cents,
-      least(b.total_cents, private.booking_kept(b.organization_id, b.id) + attempt.amount_cents)
-    )
-    where b.organization_id = attempt.organization_id
-      and b.id = attempt.booking_id
-      and b.status <> 'cancelled';
+  if outcome = 'paid' and was <> 'paid' and attempt.covers_rest then
+    perform private.want_what_comes(attempt.organization_id, attempt.booking_id, attempt.amount_cents);
   end if;
-  if paid then
+  if outcome = 'paid' then
     payment := row(
       attempt.organization_id, null, attempt.booking_id, 'stripe',
       (session ->> 'amount_total')::bigint, upper(session ->> 'currency'),
@@ -298,14 +366,9 @@ begin
       else private.receive_share_payment(attempt, payment)
     end;
   else
-    -- The provider is asked every minute, so an hour is kept however long it takes.
-    update public.bookings as b
-    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
-    where delayed and not refused
-      and b.organization_id = attempt.organization_id
-      and b.id = attempt.booking_id
-      and b.hold_expires_at > now()
-      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+    if outcome = 'delayed' then
+      perform private.wait_for_delayed(attempt.organization_id, array[attempt.booking_id]);
+    end if;
     select b.status into booking_status
     from public.bookings as b
     where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;

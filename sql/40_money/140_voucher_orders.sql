@@ -453,23 +453,20 @@ set search_path = ''
 as $$
 declare
   bought public.voucher_orders := private.locked_voucher_order(apply_voucher_session.order_id);
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
+  outcome text := private.session_outcome(session);
 begin
   -- Who owns another account writes whatever reference they like on what is paid into it.
   if bought.opened_at is null or bought.stripe_account is distinct from job.payload ->> 'account' then
     return row(null, 'unknown', null, null)::service.applied_checkout;
-  elsif paid and upper(session ->> 'currency') is distinct from bought.currency then
+  elsif outcome = 'paid' and upper(session ->> 'currency') is distinct from bought.currency then
     perform private.fail('currency_mismatch', 422, 'Pay in the voucher''s currency.');
   end if;
   -- Another page of the same order says nothing about the first, except by money.
-  if paid or bought.session_id is null or bought.session_id = session ->> 'id' then
+  if outcome = 'paid' or bought.session_id is null or bought.session_id = session ->> 'id' then
     update public.voucher_orders as o
     set status = case
-        when o.status = 'paid' or paid then o.status
-        when session ->> 'status' = 'expired'
-          or session ->> 'status' = 'complete'
-          and session ->> 'payment_status' = 'unpaid'
-          and session ->> 'payment_intent_status' in ('requires_payment_method', 'canceled') then 'expired'
+        when o.status = 'paid' or outcome = 'paid' then o.status
+        when outcome = 'ended' then 'expired'
         else o.status
       end,
       session_id = coalesce(o.session_id, session ->> 'id'),
@@ -478,7 +475,7 @@ begin
     returning o.* into bought;
   end if;
   -- Money counts whatever was reported before it, and once: an order has one page, by the provider's idempotency.
-  if paid and bought.status <> 'paid' then
+  if outcome = 'paid' and bought.status <> 'paid' then
     perform private.fulfil_voucher_order(
       bought, (session ->> 'amount_total')::bigint, coalesce(session ->> 'payment_intent', session ->> 'id'),
       coalesce((session ->> 'as_of')::timestamptz, now())

@@ -414,12 +414,7 @@ begin
     perform private.mark_share_paid(share);
   end if;
   -- More than was due may be split: settling keeps it.
-  update public.bookings as b
-  set due_now_cents = greatest(
-    b.due_now_cents,
-    least(b.total_cents, private.booking_kept(b.organization_id, b.id) + payment.amount_cents)
-  )
-  where b.organization_id = booking.organization_id and b.id = booking.id and b.status <> 'cancelled';
+  perform private.want_what_comes(booking.organization_id, booking.id, payment.amount_cents);
   settled := private.receive_payment(payment, announced => false);
   insert into private.share_payments (organization_id, payment_id, share_id, counts)
   values (payment.organization_id, payment.id, share.id, lives or settled not in ('expired', 'cancelled'));

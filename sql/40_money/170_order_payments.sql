@@ -525,10 +525,7 @@ declare
     select a from private.lock_shared_attempts(apply_order_session.lead_id) as a
   );
   attempt private.payment_attempts;
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
-  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
-  refused boolean := delayed
-    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
+  outcome text := private.session_outcome(session);
   remaining bigint := (session ->> 'amount_total')::bigint;
   cents bigint [] := '{}';
   takes_again boolean := true;
@@ -546,7 +543,7 @@ begin
   join public.booking_orders as o on o.organization_id = b.organization_id and o.id = b.order_id
   where b.organization_id = attempts[1].organization_id and b.id = attempts[1].booking_id;
 
-  if paid then
+  if outcome = 'paid' then
     -- What was asked for, each its own; should it ever be another sum, the last takes what is left.
     for place in 1..cardinality(attempts) loop
       cents[place] := case
@@ -585,32 +582,11 @@ begin
   end if;
 
   for place in 1..cardinality(attempts) loop
-    attempt := attempts[place];
-    -- A second session of the same attempt says nothing about the first, except by money.
-    if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
-      update private.payment_attempts as a
-      set status = case
-          when paid or a.status = 'paid' then 'paid'
-          when session ->> 'status' = 'expired' or refused then 'expired'
-          else a.status
-        end,
-        session_id = coalesce(a.session_id, session ->> 'id'),
-        as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
-      where a.organization_id = attempt.organization_id and a.id = attempt.id
-      returning a.* into attempt;
+    attempt := private.follow_provider_session(attempts[place], session);
+    if outcome = 'paid' and attempts[place].status <> 'paid' and attempt.covers_rest then
+      perform private.want_what_comes(attempt.organization_id, attempt.booking_id, cents[place]);
     end if;
-    if paid and attempts[place].status <> 'paid' and attempt.covers_rest then
-      -- More than was due is wanted online by now: settling keeps it, once.
-      update public.bookings as b
-      set due_now_cents = greatest(
-        b.due_now_cents,
-        least(b.total_cents, private.booking_kept(b.organization_id, b.id) + cents[place])
-      )
-      where b.organization_id = attempt.organization_id
-        and b.id = attempt.booking_id
-        and b.status <> 'cancelled';
-    end if;
-    if paid and cents[place] > 0 then
+    if outcome = 'paid' and cents[place] > 0 then
       state := private.receive_payment(row(
         attempt.organization_id, null, attempt.booking_id, 'stripe',
         cents[place], upper(session ->> 'currency'),
@@ -628,16 +604,13 @@ begin
     end if;
   end loop;
 
-  if paid then
+  if outcome = 'paid' then
     perform private.settle_rest_of_order(known.organization_id, known.id);
-  elsif delayed and not refused then
-    -- The provider is asked every minute, so an hour is kept however long it takes.
-    update public.bookings as b
-    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
-    where b.organization_id = known.organization_id
-      and b.order_id = known.id
-      and b.hold_expires_at > now()
-      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+  elsif outcome = 'delayed' then
+    perform private.wait_for_delayed(
+      known.organization_id,
+      array(select b.id from public.bookings as b where b.organization_id = known.organization_id and b.order_id = known.id)
+    );
   end if;
   return answer;
 end
