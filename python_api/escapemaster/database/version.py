@@ -2,4 +2,4 @@
 
 from typing import Final
 
-NEWEST_MIGRATION: Final = "20261128145816"
+NEWEST_MIGRATION: Final = "20261128152032"

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 9091cb2f1f21c0c063d7347eefd9ec6f14b5f49995581d767f3f644753c5e94b
+-- Digest of what follows: fa94e6e2b7f0b78e98274d329ef81fac276f5714237dbad22704701d7ce68bdd
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -2285,6 +2285,99 @@ $$;
 comment on function private.receive_payment is
   'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status. announced: whether a payment after which it stands as before has its mail. takes_again: as for private.settle_booking.';
 
+create function private.session_outcome(session jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when session ->> 'status' = 'expired' then 'ended'
+    when session ->> 'status' is distinct from 'complete' then 'open'
+    when session ->> 'payment_status' = 'paid' then 'paid'
+    when session ->> 'payment_status' is distinct from 'unpaid' then 'open'
+    -- Complete and not paid: a method that takes days. The session never changes any more when the
+    -- bank refuses in the end, but its intent waits for another method then.
+    when session ->> 'payment_intent_status' in ('requires_payment_method', 'canceled') then 'ended'
+    else 'delayed'
+  end;
+end
+$$;
+
+comment on function private.session_outcome is
+  'What a session of the provider says of its money: paid, delayed (under way, for days perhaps), ended (none will come by it), open.';
+
+create function private.follow_provider_session(attempt private.payment_attempts, session jsonb)
+returns private.payment_attempts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  outcome text := private.session_outcome(session);
+begin
+  -- A second session of the same attempt says nothing about the first, except by money.
+  if outcome = 'paid' or attempt.session_id is null or attempt.session_id = session ->> 'id' then
+    update private.payment_attempts as a
+    set status = case
+        when outcome = 'paid' or a.status = 'paid' then 'paid'
+        when outcome = 'ended' then 'expired'
+        else a.status
+      end,
+      session_id = coalesce(a.session_id, session ->> 'id'),
+      as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
+    where a.organization_id = attempt.organization_id and a.id = attempt.id
+    returning a.* into attempt;
+  end if;
+  return attempt;
+end
+$$;
+
+comment on function private.follow_provider_session is
+  'A locked attempt as it is once its session was heard of; what was paid stays so, whatever else is told later.';
+
+create function private.want_what_comes(organization_id uuid, booking_id uuid, cents bigint)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.bookings as b
+  set due_now_cents = greatest(
+    b.due_now_cents,
+    least(b.total_cents, private.booking_kept(b.organization_id, b.id) + want_what_comes.cents)
+  )
+  where b.organization_id = want_what_comes.organization_id
+    and b.id = want_what_comes.booking_id
+    and b.status <> 'cancelled';
+end
+$$;
+
+comment on function private.want_what_comes is
+  'Before money is written that is more than was due: by now it is wanted online, so that settling keeps it. Once a payment; the caller holds the booking.';
+
+create function private.wait_for_delayed(organization_id uuid, booking_ids uuid [])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The provider is asked every minute, so an hour is kept however long it takes.
+  update public.bookings as b
+  set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
+  where b.organization_id = wait_for_delayed.organization_id
+    and b.id = any (wait_for_delayed.booking_ids)
+    and b.hold_expires_at > now()
+    and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+end
+$$;
+
+comment on function private.wait_for_delayed is
+  'Keeps bookings whose payment takes days for another hour, those of them that are still held.';
+
 create type service.applied_checkout as (
   attempt_id uuid,
   status text,
@@ -2313,12 +2406,7 @@ as $$
 declare
   job private.jobs := private.leased_job(apply_checkout_session.job_id, apply_checkout_session.lease_token);
   attempt private.payment_attempts;
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
-  -- Complete and not paid: a method that takes days. The session never changes any more when the
-  -- bank refuses in the end, but its intent waits for another method then.
-  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
-  refused boolean := delayed
-    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
+  outcome text := private.session_outcome(session);
   attempt_id uuid;
   was text;
   payment public.payments;
@@ -2359,32 +2447,12 @@ begin
   end if;
   was := attempt.status;
 
-  -- A second session of the same attempt says nothing about the first, except by money.
-  if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
-    update private.payment_attempts as a
-    set status = case
-        when paid or a.status = 'paid' then 'paid'
-        when session ->> 'status' = 'expired' or refused then 'expired'
-        else a.status
-      end,
-      session_id = coalesce(a.session_id, session ->> 'id'),
-      as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
-    where a.organization_id = attempt.organization_id and a.id = attempt.id
-    returning a.* into attempt;
-  end if;
+  attempt := private.follow_provider_session(attempt, session);
 
-  if paid and was <> 'paid' and attempt.covers_rest then
-    -- More than was due is wanted online by now: settling keeps it, once.
-    update public.bookings as b
-    set due_now_cents = greatest(
-      b.due_now_cents,
-      least(b.total_cents, private.booking_kept(b.organization_id, b.id) + attempt.amount_cents)
-    )
-    where b.organization_id = attempt.organization_id
-      and b.id = attempt.booking_id
-      and b.status <> 'cancelled';
+  if outcome = 'paid' and was <> 'paid' and attempt.covers_rest then
+    perform private.want_what_comes(attempt.organization_id, attempt.booking_id, attempt.amount_cents);
   end if;
-  if paid then
+  if outcome = 'paid' then
     payment := row(
       attempt.organization_id, null, attempt.booking_id, 'stripe',
       (session ->> 'amount_total')::bigint, upper(session ->> 'currency'),
@@ -2397,14 +2465,9 @@ begin
       else private.receive_share_payment(attempt, payment)
     end;
   else
-    -- The provider is asked every minute, so an hour is kept however long it takes.
-    update public.bookings as b
-    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
-    where delayed and not refused
-      and b.organization_id = attempt.organization_id
-      and b.id = attempt.booking_id
-      and b.hold_expires_at > now()
-      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+    if outcome = 'delayed' then
+      perform private.wait_for_delayed(attempt.organization_id, array[attempt.booking_id]);
+    end if;
     select b.status into booking_status
     from public.bookings as b
     where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;
@@ -5219,23 +5282,20 @@ set search_path = ''
 as $$
 declare
   bought public.voucher_orders := private.locked_voucher_order(apply_voucher_session.order_id);
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
+  outcome text := private.session_outcome(session);
 begin
   -- Who owns another account writes whatever reference they like on what is paid into it.
   if bought.opened_at is null or bought.stripe_account is distinct from job.payload ->> 'account' then
     return row(null, 'unknown', null, null)::service.applied_checkout;
-  elsif paid and upper(session ->> 'currency') is distinct from bought.currency then
+  elsif outcome = 'paid' and upper(session ->> 'currency') is distinct from bought.currency then
     perform private.fail('currency_mismatch', 422, 'Pay in the voucher''s currency.');
   end if;
   -- Another page of the same order says nothing about the first, except by money.
-  if paid or bought.session_id is null or bought.session_id = session ->> 'id' then
+  if outcome = 'paid' or bought.session_id is null or bought.session_id = session ->> 'id' then
     update public.voucher_orders as o
     set status = case
-        when o.status = 'paid' or paid then o.status
-        when session ->> 'status' = 'expired'
-          or session ->> 'status' = 'complete'
-          and session ->> 'payment_status' = 'unpaid'
-          and session ->> 'payment_intent_status' in ('requires_payment_method', 'canceled') then 'expired'
+        when o.status = 'paid' or outcome = 'paid' then o.status
+        when outcome = 'ended' then 'expired'
         else o.status
       end,
       session_id = coalesce(o.session_id, session ->> 'id'),
@@ -5244,7 +5304,7 @@ begin
     returning o.* into bought;
   end if;
   -- Money counts whatever was reported before it, and once: an order has one page, by the provider's idempotency.
-  if paid and bought.status <> 'paid' then
+  if outcome = 'paid' and bought.status <> 'paid' then
     perform private.fulfil_voucher_order(
       bought, (session ->> 'amount_total')::bigint, coalesce(session ->> 'payment_intent', session ->> 'id'),
       coalesce((session ->> 'as_of')::timestamptz, now())
@@ -6395,12 +6455,7 @@ begin
     perform private.mark_share_paid(share);
   end if;
   -- More than was due may be split: settling keeps it.
-  update public.bookings as b
-  set due_now_cents = greatest(
-    b.due_now_cents,
-    least(b.total_cents, private.booking_kept(b.organization_id, b.id) + payment.amount_cents)
-  )
-  where b.organization_id = booking.organization_id and b.id = booking.id and b.status <> 'cancelled';
+  perform private.want_what_comes(booking.organization_id, booking.id, payment.amount_cents);
   settled := private.receive_payment(payment, announced => false);
   insert into private.share_payments (organization_id, payment_id, share_id, counts)
   values (payment.organization_id, payment.id, share.id, lives or settled not in ('expired', 'cancelled'));
@@ -7164,10 +7219,7 @@ declare
     select a from private.lock_shared_attempts(apply_order_session.lead_id) as a
   );
   attempt private.payment_attempts;
-  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
-  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
-  refused boolean := delayed
-    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
+  outcome text := private.session_outcome(session);
   remaining bigint := (session ->> 'amount_total')::bigint;
   cents bigint [] := '{}';
   takes_again boolean := true;
@@ -7185,7 +7237,7 @@ begin
   join public.booking_orders as o on o.organization_id = b.organization_id and o.id = b.order_id
   where b.organization_id = attempts[1].organization_id and b.id = attempts[1].booking_id;
 
-  if paid then
+  if outcome = 'paid' then
     -- What was asked for, each its own; should it ever be another sum, the last takes what is left.
     for place in 1..cardinality(attempts) loop
       cents[place] := case
@@ -7224,32 +7276,11 @@ begin
   end if;
 
   for place in 1..cardinality(attempts) loop
-    attempt := attempts[place];
-    -- A second session of the same attempt says nothing about the first, except by money.
-    if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
-      update private.payment_attempts as a
-      set status = case
-          when paid or a.status = 'paid' then 'paid'
-          when session ->> 'status' = 'expired' or refused then 'expired'
-          else a.status
-        end,
-        session_id = coalesce(a.session_id, session ->> 'id'),
-        as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
-      where a.organization_id = attempt.organization_id and a.id = attempt.id
-      returning a.* into attempt;
+    attempt := private.follow_provider_session(attempts[place], session);
+    if outcome = 'paid' and attempts[place].status <> 'paid' and attempt.covers_rest then
+      perform private.want_what_comes(attempt.organization_id, attempt.booking_id, cents[place]);
     end if;
-    if paid and attempts[place].status <> 'paid' and attempt.covers_rest then
-      -- More than was due is wanted online by now: settling keeps it, once.
-      update public.bookings as b
-      set due_now_cents = greatest(
-        b.due_now_cents,
-        least(b.total_cents, private.booking_kept(b.organization_id, b.id) + cents[place])
-      )
-      where b.organization_id = attempt.organization_id
-        and b.id = attempt.booking_id
-        and b.status <> 'cancelled';
-    end if;
-    if paid and cents[place] > 0 then
+    if outcome = 'paid' and cents[place] > 0 then
       state := private.receive_payment(row(
         attempt.organization_id, null, attempt.booking_id, 'stripe',
         cents[place], upper(session ->> 'currency'),
@@ -7267,16 +7298,13 @@ begin
     end if;
   end loop;
 
-  if paid then
+  if outcome = 'paid' then
     perform private.settle_rest_of_order(known.organization_id, known.id);
-  elsif delayed and not refused then
-    -- The provider is asked every minute, so an hour is kept however long it takes.
-    update public.bookings as b
-    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
-    where b.organization_id = known.organization_id
-      and b.order_id = known.id
-      and b.hold_expires_at > now()
-      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+  elsif outcome = 'delayed' then
+    perform private.wait_for_delayed(
+      known.organization_id,
+      array(select b.id from public.bookings as b where b.organization_id = known.organization_id and b.order_id = known.id)
+    );
   end if;
   return answer;
 end
